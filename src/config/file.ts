@@ -50,7 +50,7 @@ export function loadFile<T>(
   let bytes: Buffer;
   try {
     const path = resolve(request.cwd, file);
-    // Opening one waits for who writes, maybe for good. That of a shell's <(...) is behind a link, and has a writer.
+    // To open a FIFO blocks until a program writes to it. That of a shell's <(...) is behind a link, and has a writer.
     if (lstatSync(path).isFIFO()) return unreadable('it is a named pipe (FIFO); name a file');
     bytes = readFileSync(path);
   } catch (error) {

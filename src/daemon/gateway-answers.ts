@@ -27,10 +27,10 @@ import type { Probing } from './probing.ts';
 import type { Publishing } from './publishing.ts';
 import type { Answer } from './socket.ts';
 
-/** Where the answers of a gateway come from; the functions give what is so when they are called. */
+/** Where the answers of a gateway come from; a function returns the state at its call. */
 export interface AnswerSources {
   config(): GatewayConfig;
-  /** Of the last round: of a reload, the first round is not over yet. */
+  /** That of the last round; after a reload, the former one until the first round is over. */
   desire(): GatewayDesire;
   /** What should be routed, as of the last round. */
   counts(): GatewayFacts['counts'];

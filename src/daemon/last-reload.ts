@@ -4,7 +4,7 @@ import type { Problem } from '../model/problem.ts';
 
 const none: readonly Problem[] = [];
 
-/** What became of the last reload; what is logged of it is no matter here, nor when the clock was set. */
+/** How the last reload ended, for metrics and problems; the log has a record of its own. */
 export class LastReload {
   #figures: ReloadFigures = { taken: systemClock.now(), refused: false };
   #problems = none;

@@ -16,10 +16,10 @@ export interface ReadOnlyAnswers {
   readonly live: Pick<Live, 'stream'>;
 }
 
-/** Health checks say how many EIPs are routed, and nobody is to lose a gateway by the name that he asks for it. */
+/** They say how many EIPs are routed, and no more: a load balancer may ask for them by any name. */
 const healthChecks: ReadonlySet<string> = new Set(['/healthz', '/readyz']);
 
-/** Whoever connects and says nothing holds a connection for 12 s at most. Node by itself looks every 30 s. */
+/** In ms. A client that sends nothing holds a connection for 12 s at most. Node's default is to look every 30 s. */
 const limits = { headersTimeout: 10_000, requestTimeout: 10_000, connectionsCheckingInterval: 2000 };
 
 /**

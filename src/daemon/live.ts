@@ -118,8 +118,8 @@ export class Live {
 }
 
 /**
- * The EIPs that a page shows: those that are not as they should be, then the others, each by address. With more than
- * fit, what is not routed goes first, and which of the others are shown is no order: who looks for one searches.
+ * The EIPs that a page shows: those that are not as they should be, then the others, each by address. Where there are more
+ * than fit, those that are not routed go first, and any of the others fill the page: a person who wants one searches for it.
  */
 export function eipsShown(eips: Iterable<EipStatus>, of: string): Snapshot['eips'] {
   const wrong: EipStatus[] = [];

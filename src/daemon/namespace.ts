@@ -23,9 +23,9 @@ export function namespaceAnswer(): string {
 }
 
 /**
- * Whether what this process reads of the kernel is something else than what the daemon reads.
+ * Whether this process reads another network namespace of the kernel than the daemon.
  *
- * @returns undefined: it is the same, or nobody says: no daemon answers, or one of before
+ * @returns undefined: it is the same, or not known: no daemon answers, or one of a version that cannot say
  */
 export async function elsewhere(
   runtimeDirectory: string,

@@ -137,7 +137,7 @@ function followed({ markMask, localTable }: NodeAgent, inputs: ComposeInputs): r
   return inputs.gateways.flatMap(({ number, publication }) => {
     const table = inputs.repliesTable + number - 1;
     const mark = number * unit;
-    // There is no room for it in the mask, or among the tables: it is told as one that is missing.
+    // The mask or the tables have no room for this gateway: it is reported as missing.
     if (mark >= markMask || table === localTable || (table >= 253 && table <= 255)) return [];
     // A gateway may be a node as well, and needs no way back to itself.
     return publication.lan.filter((ip) => !own.has(ip)).map((address) => ({ address, table, mark }));

@@ -198,7 +198,7 @@ export class Publishing {
     this.#wasThere ||= object !== undefined;
     const owner = publicationOf(object?.data.get(name) ?? '')?.id;
     if (owner === id) this.#isShown = true;
-    // Whoever was overwritten gives way: two that both wrote again would do so for ever.
+    // The gateway that was overwritten gives way: two gateways that both write again would do so for ever.
     this.#isTaken = this.#isShown && owner !== undefined && owner !== id;
   }
 

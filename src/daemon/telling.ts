@@ -46,7 +46,7 @@ export class Telling {
 
   problems(): readonly Problem[] {
     const trouble = this.#trouble;
-    // An API that cannot be reached is told by whoever follows the gateways.
+    // `Following` reports an API that cannot be reached: an agent that tells also follows the gateways.
     if (!trouble?.answered) return [];
     return [
       {

@@ -119,7 +119,7 @@ export interface Problem {
   readonly node?: string;
   /** The part of the message that tells why, where several problems with one reason are told as one. */
   readonly reason?: string;
-  /** The API server did not answer: whatever feed has no answer either has the same cause. */
+  /** The API server did not answer: feeds without an answer have the same cause. */
   readonly unanswered?: true;
 }
 

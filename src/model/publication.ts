@@ -119,7 +119,7 @@ function poolsOf(values: readonly unknown[]): readonly PublishedPool[] {
 }
 
 /**
- * Whoever can write the ConfigMap must not have nodes answer for their own loopback, or for routing protocols.
+ * The right to write the ConfigMap must not be enough to have nodes answer for loopback, or for routing protocols.
  *
  * @throws RangeError
  */
@@ -185,7 +185,7 @@ export function readTold(text: string): ToldAgent {
   const { eips, gateways, eipsAt, gatewaysAt } = fieldsOf(text);
   if (!Array.isArray(eips) || !Array.isArray(gateways))
     throw new RangeError('it has no eips, or no gateways');
-  // Whoever may write a Node has room for 14,000 in its annotations, and each of them costs every gateway.
+  // The annotations of a Node have room for 14,000 networks, and each of them costs every gateway.
   if (Math.max(eips.length, gateways.length) > mostNetworks)
     throw new RangeError(
       `it has ${eips.length} eips and ${gateways.length} gateways; a node takes ${mostNetworks} at most`,

@@ -55,7 +55,7 @@ export class EipQuestion {
 
   ends(answer: Answer): void {
     this.#isAsking = false;
-    // Silence after a refusal is no news: it is what the node did not say.
+    // Silence after a refusal changes nothing: the refusal is the last thing that the node has said.
     if (answer !== 'no answer' || this.#last === undefined) this.#last = answer;
   }
 }

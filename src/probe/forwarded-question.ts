@@ -47,7 +47,7 @@ export function clientBeyond(
   const addresses = links.flatMap((link) => link.addresses);
   const taken = new Set(addresses.map(({ ip }) => ip));
   const length = addresses.find(({ ip }) => ip === own)?.length ?? bits(of);
-  // Those that differ in the last bits: the kernel drops what has an address of its own, or of all hosts, as its source.
+  // Neighbours of our own address. The kernel drops packets whose source is one of its own addresses, or a broadcast.
   for (let differing = 1n; differing <= mostBeside; differing += 1n) {
     const beside = ipFromNumber(ipNumber(own) ^ differing, of);
     if (!taken.has(beside) && !isOfAllHosts(beside, length) && !isPooled(beside, pools)) return beside;
@@ -67,7 +67,7 @@ function clients(
   return near === undefined ? far : [...far, near];
 }
 
-/** The packets of an EIP go to it, and come from it to no other. */
+/** A client has no EIP: packets go to an EIP, and none comes from one. */
 function isPooled(ip: Ip, pools: Gateway['pools']): boolean {
   return pools.some(({ addresses }) => addresses.some((network) => contains(network, ip)));
 }

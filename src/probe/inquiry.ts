@@ -6,14 +6,14 @@ export interface InquiryOptions {
     ends: { readonly to: Ip; readonly port: number; readonly mark: number },
     signal: AbortSignal,
   ) => Promise<Answer>;
-  /** undefined: there is no way yet by this node */
+  /** undefined: the kernel has no path by this node yet */
   readonly mark: (via: Ip) => number | undefined;
 }
 
 /** Questions in a turn, of which there are forty in a second, and at one time. */
 const mostPerTurn = 5;
 const mostAtOnce = 64;
-/** So many questions without an answer in a row are all that could be under way at one time. */
+/** After so many questions in a row without an answer, none of those under way was answered. */
 const silence = mostAtOnce;
 /** at one time in a silence */
 const fewAtOnce = 8;

@@ -100,7 +100,7 @@ export function judge(
 }
 
 /**
- * Those that were not believed to be dead for good when the last one fell silent. Their silence counts from now on.
+ * Those whose silence was still in doubt when the last one fell silent. Their silence counts from now on.
  *
  * @param mute all of a family, in the order of time
  */

@@ -16,12 +16,12 @@ export type PortState = 'unreached' | 'silent' | 'answers' | 'closed';
  * made. A server of HTTP answers it as well.
  */
 const request = 'GET /healthz HTTP/1.0\r\n\r\n';
-/** Whoever is there and does not want us. The other errors say nothing of the programs. */
+/** Errors with which a kernel or a program refuses a connection. The others say nothing of the programs. */
 const refusals: ReadonlySet<string | undefined> = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE']);
 
 /**
- * Whether a program lives behind a TCP port: any bytes say so. It has no patience of its own, since a timer of a program that was
- * stopped runs out before the answers that came meanwhile are read.
+ * Whether a program runs behind a TCP port: any bytes show it. The caller decides when to give up. A timer here would run
+ * out, after this program was stopped for a while, before the answers that came meanwhile are read.
  */
 export class PortQuestion {
   readonly #socket: Socket;

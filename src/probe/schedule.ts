@@ -7,13 +7,13 @@ export interface Schedule {
   readonly seldom: readonly (readonly Ip[])[];
 }
 
-/** So many addresses are asked in every turn, whoever has them. */
+/** Up to so many addresses, all are asked in every turn, of either family. */
 export const fewAddresses = 1000;
 const turnsOfSeldom = 10;
 
 /**
  * A machine that is dead is dead for both families. So where there are many addresses, that of IPv6 is asked seldom as long
- * as that of IPv4 answers. What it has traffic for the kernel asks for all the same.
+ * as that of IPv4 answers. The kernel itself asks for an address that it has packets for.
  *
  * @param asked addresses that may be asked
  * @param silent those that do not answer

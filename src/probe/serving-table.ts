@@ -87,7 +87,7 @@ export class ServingTable {
   }
 
   /**
-   * Reads a Service that has changed. For one that is 'as it is' nobody waits.
+   * Reads a Service that has changed. Nothing waits for one that was there before this program ('as it is').
    *
    * @param now ms of the awake clock
    */
