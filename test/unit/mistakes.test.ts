@@ -21,6 +21,7 @@ import { parseIp, parsePrefix } from '../../src/model/ip.ts';
 import type { NodeAgent } from '../../src/model/node-agent.ts';
 import type { Link } from '../../src/model/object.ts';
 import type { Problem } from '../../src/model/problem.ts';
+import { agent } from '../node-agent.ts';
 import { gateway, node, Scene, service, snapshot, threeNodes } from '../scene.ts';
 import { run } from './cli/world.ts';
 
@@ -108,16 +109,6 @@ async function problem(code: string, scene: Scene): Promise<string> {
   return sentence(found);
 }
 
-const agent: NodeAgent = {
-  eips: [parsePrefix('198.51.100.0/24')],
-  gateways: [{ address: parseIp('10.0.0.1'), table: 101, mark: 0x00100000 }],
-  interface: 'eth0',
-  localTable: 100,
-  priorities: { marks: 1001, local: 1100, replies: 1101 },
-  markMask: 0x00f00000,
-  protocol: 86,
-  literalLocal: false,
-};
 const eth0: Link = {
   index: 2,
   name: 'eth0',

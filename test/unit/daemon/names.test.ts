@@ -11,19 +11,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { ownFiles, removeFiles, writeNames } from '../../../src/daemon/names.ts';
-import { parseIp, parsePrefix } from '../../../src/model/ip.ts';
-import type { NodeAgent } from '../../../src/model/node-agent.ts';
-
-const agent: NodeAgent = {
-  eips: [parsePrefix('198.51.100.0/24')],
-  gateways: [{ address: parseIp('10.0.0.1'), table: 101, mark: 0x00100000 }],
-  interface: 'eth0',
-  localTable: 100,
-  priorities: { marks: 1001, local: 1100, replies: 1101 },
-  markMask: 0x00f00000,
-  protocol: 86,
-  literalLocal: false,
-};
+import { agent } from '../../node-agent.ts';
 
 describe('names for iproute2', () => {
   let root: string;

@@ -1,8 +1,8 @@
 import { expect } from 'chai';
 import { nodeRole } from '../../../src/daemon/node-role.ts';
 import { parseIp } from '../../../src/model/ip.ts';
+import { agent } from '../../node-agent.ts';
 import { listing } from '../../scene.ts';
-import { agent } from '../status/node-agent.ts';
 
 describe('the role of a node agent', () => {
   const there = [{ ip: parseIp('10.0.0.1'), link: 2, mac: '02:00:00:00:00:01' }];

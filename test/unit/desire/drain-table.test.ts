@@ -6,18 +6,14 @@ import { type Ip, parseIp, parsePrefix } from '../../../src/model/ip.ts';
 import type { NodeAgent } from '../../../src/model/node-agent.ts';
 import type { Link } from '../../../src/model/object.ts';
 import type { LeavingNodes } from '../../../src/model/publication.ts';
+import { agent as sample } from '../../node-agent.ts';
 import { eth0 } from '../../scene.ts';
 
 const ips = (...texts: readonly string[]): readonly Ip[] => texts.map(parseIp);
 const agent: NodeAgent = {
+  ...sample,
   eips: ['198.51.100.0/24', '192.0.2.0/24', '2001:db8:e::/64'].map(parsePrefix),
   gateways: [],
-  interface: 'eth0',
-  localTable: 100,
-  priorities: { marks: 1001, local: 1100, replies: 1101 },
-  markMask: 0x00f00000,
-  protocol: 86,
-  literalLocal: false,
 };
 const link = eth0('10.0.0.11/24', '2001:db8:10::11/64');
 const gateway = (address: string, mac: string): KnownGateway => ({

@@ -37,6 +37,7 @@ import type { Report } from '../../../src/reconcile/report.ts';
 import { isOurs } from '../../any.ts';
 import { useFormerIds } from '../../former-ids.ts';
 import { router, Scene } from '../../scene.ts';
+import { SegmentModel } from '../../segment-model.ts';
 import { counterExamples, eventCounterExamples, guardedCounterExamples } from './counter-examples.ts';
 import {
   activeAddress,
@@ -47,7 +48,6 @@ import {
   gatewayOf,
   type History,
   routers,
-  SegmentModel,
   type Step,
 } from './histories.ts';
 

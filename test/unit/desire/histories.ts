@@ -17,7 +17,6 @@ import {
   type Probed,
   type Standing,
 } from '../../../src/model/probed.ts';
-import type { Uniqueness } from '../../../src/model/uniqueness.ts';
 import { endpoint, gateway, node, request, service, snapshot } from '../../scene.ts';
 
 /** Small numbers on purpose: EIPs are shared, come back as they were, and take each other's places. */
@@ -659,33 +658,6 @@ export function gatewayOf({
 
 export function firstGateway({ nat = 'none', layer2 = 'no' }: Pick<History, 'nat' | 'layer2'>): Gateway {
   return gatewayOf({ weighByEndpoints: false, buckets: undefined, idleTimer: 60, nat, layer2 });
-}
-
-/** Who has which EIP on the segment, event by event. */
-export class SegmentModel implements Uniqueness {
-  readonly #claimed = new Set<Ip>();
-  #turned = new Set<Ip>();
-
-  /** Somebody else claims an EIP, or does so no more. */
-  claim(eip: Ip, to: boolean): void {
-    if (to) this.#claimed.add(eip);
-    else this.#claimed.delete(eip);
-    this.#turned.add(eip);
-  }
-
-  isClaimed(eip: Ip): boolean {
-    return this.#claimed.has(eip);
-  }
-
-  isUnique(eip: Ip): boolean {
-    return !this.#claimed.has(eip);
-  }
-
-  takeTurned(): ReadonlySet<Ip> {
-    const turned = this.#turned;
-    this.#turned = new Set();
-    return turned;
-  }
 }
 
 function pathsOf(ips: readonly Ip[]): ProbePaths {

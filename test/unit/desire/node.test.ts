@@ -7,21 +7,17 @@ import type { Listing, Neighbour } from '../../../src/model/listing.ts';
 import { inet, nftTable } from '../../../src/model/nft.ts';
 import type { NodeAgent } from '../../../src/model/node-agent.ts';
 import type { KernelObject, Link } from '../../../src/model/object.ts';
+import { agent as sample } from '../../node-agent.ts';
 import { listing } from '../../scene.ts';
 
 const agent: NodeAgent = {
+  ...sample,
   eips: [parsePrefix('198.51.100.0/24'), parsePrefix('2001:db8:e::/64')],
   gateways: [
     { address: parseIp('10.0.0.1'), table: 101, mark: 0x00100000 },
     { address: parseIp('10.0.0.2'), table: 102, mark: 0x00200000 },
     { address: parseIp('2001:db8:10::1'), table: 101, mark: 0x00100000 },
   ],
-  interface: 'eth0',
-  localTable: 100,
-  priorities: { marks: 1001, local: 1100, replies: 1101 },
-  markMask: 0x00f00000,
-  protocol: 86,
-  literalLocal: false,
 };
 const lo = link(1, 'lo', '127.0.0.1/8', '::1/128');
 const eth0 = link(2, 'eth0', '10.0.0.11/24', '2001:db8:10::11/64');

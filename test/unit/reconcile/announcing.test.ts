@@ -1,8 +1,8 @@
 import { expect } from 'chai';
-import { type Ip, parseIp } from '../../../src/model/ip.ts';
+import { parseIp } from '../../../src/model/ip.ts';
 import { type Change, changeObject, isAnnouncement } from '../../../src/model/object.ts';
-import type { Uniqueness } from '../../../src/model/uniqueness.ts';
 import { gateway, Scene, service, snapshot, threeNodes } from '../../scene.ts';
+import { SegmentModel } from '../../segment-model.ts';
 
 const cluster = snapshot(threeNodes, [
   service('web', ['198.51.100.10', '2001:db8:e::10']),
@@ -87,36 +87,6 @@ function filtered({ world }: Scene): readonly string[] {
 
 const both = ['arp eiproute-standby4-86', 'ip6 eiproute-standby6-86'];
 
-/** The EIPs that somebody else has. */
-class Claims implements Uniqueness {
-  readonly #claimed = new Set<Ip>();
-  #turned = new Set<Ip>();
-
-  claim(text: string): void {
-    this.#claimed.add(parseIp(text));
-    this.#turned.add(parseIp(text));
-  }
-
-  release(text: string): void {
-    this.#claimed.delete(parseIp(text));
-    this.#turned.add(parseIp(text));
-  }
-
-  isClaimed(eip: Ip): boolean {
-    return this.#claimed.has(eip);
-  }
-
-  isUnique(eip: Ip): boolean {
-    return !this.#claimed.has(eip);
-  }
-
-  takeTurned(): ReadonlySet<Ip> {
-    const turned = this.#turned;
-    this.#turned = new Set();
-    return turned;
-  }
-}
-
 describe('layer 2', () => {
   const all = ['198.51.100.10 on 3', '2001:db8:e::10 on 3', '198.51.100.11 on 3'];
 
@@ -185,12 +155,12 @@ describe('layer 2', () => {
 
   it('does not begin for an EIP that somebody else has, and begins once nobody has it', async () => {
     const scene = new Scene(cluster, answering);
-    const claims = new Claims();
+    const claims = new SegmentModel();
     scene.uniqueness = claims;
-    claims.claim('198.51.100.11');
+    claims.claim(parseIp('198.51.100.11'), true);
     await scene.round('link');
     expect(answered(scene)).to.have.members(all.slice(0, 2));
-    claims.release('198.51.100.11');
+    claims.claim(parseIp('198.51.100.11'), false);
     await scene.round();
     expect(answered(scene)).to.have.members(all);
   });
@@ -280,10 +250,10 @@ describe('layer 2', () => {
 
   it('goes from a standby gateway where another host claims the EIP, and stays on the active one', async () => {
     const scene = new Scene(cluster, standby);
-    const claims = new Claims();
+    const claims = new SegmentModel();
     scene.uniqueness = claims;
     await scene.round('link');
-    claims.claim('198.51.100.11');
+    claims.claim(parseIp('198.51.100.11'), true);
     await scene.round();
     expect(answered(scene)).to.have.members(all.slice(0, 2));
   });
@@ -300,10 +270,10 @@ describe('layer 2', () => {
 
   it('goes on for an EIP that somebody claims afterwards', async () => {
     const scene = new Scene(cluster, answering);
-    const claims = new Claims();
+    const claims = new SegmentModel();
     scene.uniqueness = claims;
     await scene.round('link');
-    claims.claim('198.51.100.11');
+    claims.claim(parseIp('198.51.100.11'), true);
     await scene.round();
     await scene.round('link');
     expect(answered(scene)).to.have.members(all);

@@ -4,9 +4,9 @@ import { feedFailure } from '../../../src/cluster/failure.ts';
 import { ApiError, UnreachableError } from '../../../src/cluster/transport.ts';
 import { nodeAgentStatus } from '../../../src/status/node.ts';
 import type { State } from '../../../src/status/state.ts';
+import { agent } from '../../node-agent.ts';
 import { expectSamples } from '../../sampled-page.ts';
 import { violations } from './json-schema.ts';
-import { agent } from './node-agent.ts';
 import { aFew, degraded, drained, frozen, lacking, noLan, shadowed, unasked, well } from './samples.ts';
 
 const page = new URL('../../../docs/status.md', import.meta.url);

@@ -2,8 +2,8 @@ import { expect } from 'chai';
 import { anyPrefix, family, type Ip, parseIp, parsePrefix } from '../../../src/model/ip.ts';
 import type { Route, Rule } from '../../../src/model/object.ts';
 import { nodeHealth } from '../../../src/status/node.ts';
+import { agent } from '../../node-agent.ts';
 import { Scene, snapshot } from '../../scene.ts';
-import { agent } from './node-agent.ts';
 
 describe('the state of a node agent', () => {
   it('names the first of its networks, and how many more there are', async () => {

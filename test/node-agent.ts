@@ -1,7 +1,7 @@
-import { parseIp, parsePrefix } from '../../../src/model/ip.ts';
-import type { NodeAgent } from '../../../src/model/node-agent.ts';
+import { parseIp, parsePrefix } from '../src/model/ip.ts';
+import type { NodeAgent } from '../src/model/node-agent.ts';
 
-/** With one network and one gateway. */
+/** The agent of a node, with one network and one gateway. */
 export const agent: NodeAgent = {
   eips: [parsePrefix('198.51.100.0/24')],
   gateways: [{ address: parseIp('10.0.0.1'), table: 101, mark: 0x100000 }],
