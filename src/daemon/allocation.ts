@@ -105,7 +105,7 @@ export interface AllocatingOptions {
 /**
  * The allocation with its Leases, one in each cluster.
  *
- * There is one book of addresses over all clusters, so one gateway writes to all of them: it takes the Leases in the order
+ * All clusters share one allocation of addresses, so one gateway writes to all of them: it takes the Leases in the order
  * of the configuration, and lets go of a later one while another gateway holds an earlier one. A cluster whose Lease cannot be
  * read or renewed is passed over: nobody of this gateway writes there, and the others go on.
  */
