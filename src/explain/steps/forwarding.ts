@@ -53,13 +53,12 @@ function dropped(
   why: string,
   { uplink, eip, filter }: { readonly uplink: string; readonly eip: Ip | undefined; readonly filter: number },
 ): Step {
-  // EINVAL is a blackhole, or a source that no client can have: no setting of rp_filter helps.
-  const isSource = why.startsWith('EXDEV');
+  // Linux 6.18 says EINVAL for rp_filter, for a blackhole, and for a source that no client can have.
+  const isSource = filter > 0 && /^(EXDEV|EINVAL)/.test(why);
   const ip = eip !== undefined && family(eip) === 6 ? 'ip -6' : 'ip';
-  const because =
-    filter > 0 && isSource
-      ? `rp_filter ${filter} on ${uplink} drops what comes from ${client}, since the way back to it is not ${filter === 1 ? uplink : 'known'}`
-      : `the kernel drops a packet from ${client} that comes in on ${uplink}: ${why}`;
+  const because = isSource
+    ? `rp_filter ${filter} on ${uplink} drops what comes from ${client}, since the way back to it is not ${filter === 1 ? uplink : 'known'}`
+    : `the kernel drops a packet from ${client} that comes in on ${uplink}: ${why}`;
   return step('forwarding', 'FAIL', because, {
     why: because,
     advice: `${ip} route get ${eip} from ${client} iif ${uplink}; ${isSource ? filtering(uplink) : `${ip} rule show; ${ip} route show table all ${eip}`}`,
