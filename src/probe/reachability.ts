@@ -198,6 +198,9 @@ export class Reachability {
         await this.#read(this.#table.ips, this.#clock.now(), signal);
         await this.#expire();
       }
+      // Where nobody is silent, nothing was read in most turns, and these end all the same: a node that flapped long ago, a
+      // kernel that could not be asked once.
+      if (this.#problems.length > 0) this.#judge();
     }
   }
 

@@ -521,6 +521,22 @@ describe('the probe of the nodes', () => {
     await world.until('12 node-silent');
   });
 
+  it('ends a problem in the next turn once it is over, though nobody is read in most turns', async () => {
+    await using world = new World([11, 12]);
+    const { port } = world;
+    await until('all are heard', () => world.probe.isHeard);
+    port.log = [];
+    const { log } = port;
+    await until('looks at all are rare', () => log.length > 2 * 65);
+    // Asked once, and no more.
+    port.error = new KernelError('ENOBUFS', 'no memory');
+    await world.until('probe-blind');
+    port.error = undefined;
+    log.length = 0;
+    await world.until('');
+    expect(log.length).to.be.at.most(2 * 3);
+  });
+
   it('doubts nobody for what was before the kernel could not be read', async () => {
     await using world = new World([11, 12, 13]);
     world.port.fail(11, 12);
