@@ -370,7 +370,8 @@ export class Controller {
     if (outcome.kind === 'stale' && this.#overwritten.has(key)) this.#conflicts.retract(key);
     if (outcome.kind !== 'done') return;
     this.#overwritten.delete(key);
-    this.#replaced.set(key, service);
+    // The watch may be ahead of the answer: nothing forgets what is set for a Service that has gone.
+    if (this.#services.service(key) === service) this.#replaced.set(key, service);
     if (task.ingress && !sameIps(task.ingress, service.ingress)) {
       this.#changes.push({ service: key, ips: task.ingress, pool });
     }

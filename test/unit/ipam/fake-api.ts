@@ -69,6 +69,12 @@ export class FakeApi implements Cluster, Writer {
     else this.#remove(service);
   }
 
+  /** A person deletes a Service and its finalizer by hand. */
+  remove(name: string): void {
+    const service = this.objects.get(`default/${name}`)?.service;
+    if (service !== undefined) this.#remove(service);
+  }
+
   ips(name: string): string {
     return this.objects.get(`default/${name}`)?.service?.ingress.join(' ') ?? '';
   }

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { Controller } from '../../../src/ipam/controller.ts';
@@ -130,6 +132,27 @@ describe('an address that another program overwrites', () => {
         expect([api.ips('s1'), ...contested()]).to.deep.equal(['203.0.113.7', 'status-contested']);
         await run.end();
       });
+});
+
+describe('a Service that goes while it is written', () => {
+  it('is not kept once the answer has come', async () => {
+    setFlagsFromString('--expose-gc');
+    const collect: unknown = runInNewContext('gc');
+    if (typeof collect !== 'function') throw new Error('no gc to be had');
+    const run = new Run([two], { answers: false });
+    const { api } = run;
+    api.put(asking('s1'));
+    // Its finalizer was added; the write of its status is made, and not answered.
+    while (api.ips('s1') === '') await run.pass(1);
+    const shown = (): WeakRef<object> => new WeakRef(api.service('default/s1') ?? {});
+    const written = shown();
+    api.remove('s1');
+    await run.pass(5000);
+    expect(api.service('default/s1')).to.equal(undefined);
+    collect();
+    expect(written.deref()).to.equal(undefined);
+    await run.end();
+  });
 });
 
 describe('an address that a write took away whose answer was lost', () => {
