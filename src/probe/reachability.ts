@@ -58,7 +58,7 @@ export class Reachability {
   #targets = nobody;
   /** For each turn, the batches of addresses that are asked one after the other. */
   #turns: readonly (readonly (readonly Ip[])[])[] = [[]];
-  /** The kernel was not asked about these yet; some may be targets no more. */
+  /** The kernel was not asked about these yet. */
   #fresh: readonly Ip[] = [];
   #silent: ReadonlySet<Ip> = new Set();
   #unheard: ReadonlySet<Ip> = new Set();
@@ -116,10 +116,11 @@ export class Reachability {
     const isOther = targets.lan?.index !== lan?.index;
     const ips = targets.lan === undefined ? [] : [...new Set(targets.nodes.map(({ ip }) => ip))];
     const known = new Set(isOther ? [] : this.#table.ips);
+    const asked = new Set(ips);
     if (lan !== undefined && targets.lan === undefined) this.#wasLost = true;
     this.#table.follow(ips, isOther ? (this.#wasLost ? 'back' : 'anew') : 'as they are');
     if (targets.lan !== undefined) this.#wasLost = false;
-    this.#fresh = [...this.#fresh, ...ips.filter((ip) => !known.has(ip))];
+    this.#fresh = [...this.#fresh.filter((ip) => asked.has(ip)), ...ips.filter((ip) => !known.has(ip))];
     this.#lookedAt = Number.NEGATIVE_INFINITY;
     if (isOther) this.#isHeard = false;
     this.#slice();

@@ -406,6 +406,19 @@ describe('the probe of the nodes', () => {
     expect(port.reads.filter((ips) => ips.length === 0 || ips.includes(ip(99)))).to.deep.equal([]);
   });
 
+  it('reads each host once, however often the LAN came and went since the last turn', async () => {
+    const port = new Table();
+    const probe = probeOf(port);
+    for (const _ of [1, 2, 3]) {
+      probe.follow(targets(11, 12));
+      probe.follow({ lan: undefined, nodes: [] });
+    }
+    probe.follow(targets(12, 13));
+    probe.follow(targets(12));
+    await untilAsked(probe, port);
+    expect(port.reads[0]).to.deep.equal([ip(12)]);
+  });
+
   it('reads those in every turn that it has not heard yet', async () => {
     const port = new Table();
     port.table.set(ip(11), 'INCOMPLETE');
