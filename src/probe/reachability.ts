@@ -279,7 +279,8 @@ export class Reachability {
 
   #listenForAll(): void {
     const { lan, isPartial } = this.#targets;
-    const isAsked = lan !== undefined && isPartial === undefined;
+    // What was under way when the LAN was lost may say how they were before: those that are to be read yet are not heard.
+    const isAsked = lan !== undefined && isPartial === undefined && this.#fresh.length === 0;
     if (this.#isHeard || !isAsked || this.#table.unheard.length > 0) return;
     this.#isHeard = true;
     this.#slice();

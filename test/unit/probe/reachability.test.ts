@@ -231,6 +231,26 @@ describe('the probe of the nodes', () => {
     await until('all are heard', () => world.probe.isHeard);
   });
 
+  it('has heard nobody by what the kernel said before the LAN was lost', async () => {
+    const port = new Table();
+    port.table.set(ip(11), 'REACHABLE');
+    const probe = probeOf(port);
+    probe.follow(targets(11));
+    const states = port.states.bind(port);
+    const flap = Promise.withResolvers<void>();
+    port.states = async (link, ips) => {
+      const said = await states(link, ips);
+      await flap.promise;
+      return said;
+    };
+    const looking = probe.look(new AbortController().signal);
+    probe.follow({ lan: undefined, nodes: [] });
+    probe.follow(targets(11));
+    flap.resolve();
+    await looking;
+    expect(probe.isHeard).to.equal(false);
+  });
+
   it('holds nothing against a node that failed while the LAN was lost', async () => {
     for (const left of ['FAILED', 'INCOMPLETE'] as const) {
       await using world = new World([11, 12, 13]);
