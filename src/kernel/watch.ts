@@ -5,7 +5,7 @@ import type { GuardedRoutes, Hint, KernelError, Scope } from './kernel.ts';
 import { groups, Monitor, neighbourGroup } from './monitor.ts';
 import { withoutEchoes } from './netlink/echoes.ts';
 import { withoutForeignRoutes } from './netlink/foreign-routes.ts';
-import { accept, type Instruction, socketFilter } from './netlink/socket-filter.ts';
+import { accept, socketFilter } from './netlink/socket-filter.ts';
 import { openTransport, SocketError, type Transport } from './netlink/transport.ts';
 import type { Nft } from './nft.ts';
 import { NftNotificationFilter, netfilter, nftGroup } from './nft-notification-filter.ts';
@@ -34,7 +34,7 @@ export class Watch {
     this.#filter = new NotificationFilter();
     this.#nftFilter = new NftNotificationFilter(nft);
     this.#ownPort = ownPort;
-    const filter = socketFilter([...withoutEchoes(ownPort), accept]);
+    const filter = withoutOwn(ownPort);
     this.#transport = openTransport({ name: 'monitor', receiveBuffer, groups, filter });
     this.#monitor = new Monitor(signal);
     this.#monitor.listen(this.#transport, this.#filter);
@@ -51,7 +51,7 @@ export class Watch {
   /** Lets in what the scope needs; called before the listing, so that no later event is missed. */
   listing({ owner, neighbours, nftTables, guarded }: Scope): void {
     if (this.over) return;
-    if (guarded !== this.#guarded) this.#transport.filter(socketFilter(this.#heard(owner, guarded)));
+    if (guarded !== this.#guarded) this.#hear(owner, guarded);
     this.#guarded = guarded;
     if (neighbours.length > 0 && !this.#hearsNeighbours) {
       this.#transport.join(neighbourGroup);
@@ -64,10 +64,21 @@ export class Watch {
     }
   }
 
-  #heard({ protocol }: Owner, guarded: GuardedRoutes | undefined): readonly Instruction[] {
-    const rest =
-      guarded === undefined ? [accept] : withoutForeignRoutes({ protocol, networks: guarded.networks });
-    return [...withoutEchoes(this.#ownPort), ...rest];
+  #hear({ protocol }: Owner, guarded: GuardedRoutes | undefined): void {
+    const own = withoutOwn(this.#ownPort);
+    if (guarded === undefined) {
+      this.#transport.filter(own);
+      return;
+    }
+    const { networks } = guarded;
+    const program = [...withoutEchoes(this.#ownPort), ...withoutForeignRoutes({ protocol, networks })];
+    try {
+      this.#transport.filter(socketFilter(program));
+    } catch (error) {
+      if (!(error instanceof SocketError) || error.code !== 'ENOMEM') throw error;
+      // net.core.optmem_max has no room for so many networks. The notification filter leaves out the rest.
+      this.#transport.filter(own);
+    }
   }
 
   listed(scope: Scope, listing: Listing): void {
@@ -110,4 +121,9 @@ function openNftTransport(receiveBuffer: number): Transport | undefined {
     if (error instanceof SocketError && error.code === 'EPROTONOSUPPORT') return undefined;
     throw error;
   }
+}
+
+/** Hears all but what our own socket has changed. */
+function withoutOwn(port: number): Uint8Array {
+  return socketFilter([...withoutEchoes(port), accept]);
 }

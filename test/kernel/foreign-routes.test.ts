@@ -115,9 +115,7 @@ describeOnKernel('the filter of foreign routes', () => {
     transport.filter(socketFilter(withoutForeignRoutes({ protocol, networks: [] })));
     await ipBatch(lines);
     expect(received()).to.deep.equal(['+ 20.0.0.0/24']);
-    const many = Array.from({ length: 2000 }, (_, i) =>
-      networkOf(ipFromBytes(Uint8Array.of(198, 51, i >> 8, i & 255)), 32),
-    );
+    const many = hosts(2000);
     transport.filter(socketFilter(withoutForeignRoutes({ protocol, networks: many })));
     await ipBatch(['route delete unreachable 20.0.1.0/24']);
     expect(received()).to.deep.equal(['- 20.0.1.0/24']);
@@ -126,4 +124,23 @@ describeOnKernel('the filter of foreign routes', () => {
     await ipBatch([lines[1] ?? '', 'route add unreachable 198.51.2.0/26']);
     expect(received()).to.deep.equal(['+ 198.51.2.0/26']);
   });
+
+  it('is replaced where the kernel has room for one of them', async () => {
+    await fixture.oldRoomForFilters();
+    const program = (count: number) =>
+      socketFilter(withoutForeignRoutes({ protocol, networks: hosts(count) }));
+    for (const count of [300, 299]) transport.filter(program(count));
+    expect(() => transport.filter(program(600))).to.throw('ENOMEM');
+    await ipBatch(['route add unreachable 20.0.0.0/24 proto 4']);
+    expect(received()).to.deep.equal(['+ 20.0.0.0/24']);
+    transport.filter(program(300));
+    await ipBatch(['route delete unreachable 20.0.0.0/24']);
+    expect(received()).to.deep.equal([]);
+  });
 });
+
+function hosts(count: number): readonly Prefix[] {
+  return Array.from({ length: count }, (_, i) =>
+    networkOf(ipFromBytes(Uint8Array.of(198, 51, i >> 8, i & 255)), 32),
+  );
+}

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LinuxKernel } from '../../src/kernel/linux.ts';
@@ -134,6 +134,12 @@ export class LinuxFixture implements KernelFixture {
 
   async setSysctl(name: string, value: string): Promise<void> {
     writeFileSync(`/proc/sys/${name}`, value);
+  }
+
+  /** As much memory for the filters of a socket as Linux has before 6.7, where the setting is that of the whole host. */
+  async oldRoomForFilters(): Promise<void> {
+    const name = 'net/core/optmem_max';
+    if (existsSync(`/proc/sys/${name}`)) await this.setSysctl(name, '20480');
   }
 
   async sysctl(name: string): Promise<string> {

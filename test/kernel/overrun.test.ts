@@ -51,6 +51,25 @@ describeOnKernel('the monitor', () => {
     });
   });
 
+  it('hears of all foreign routes where the kernel has no room for the filter', async () => {
+    await fixture.oldRoomForFilters();
+    const end = new AbortController();
+    const hints = fixture.kernel.hints(AbortSignal.any([end.signal, late()]));
+    const networks = Array.from({ length: 600 }, (_, i) => parsePrefix(`20.${i >> 8}.${i & 255}.0/28`));
+    for (const count of [1, 600])
+      await fixture.kernel.list(
+        { ...scope, guarded: { table: 254, networks: networks.slice(0, count) } },
+        late(),
+      );
+    await ip('route add unreachable 20.2.87.0/29 table 77');
+    const heard: string[] = [];
+    for await (const { kind } of hints) {
+      heard.push(kind);
+      end.abort();
+    }
+    expect(heard).to.deep.equal(['foreign']);
+  });
+
   it('hears nothing of foreign routes that take no packets of ours, however many', async () => {
     await fixture.addLink('eip-lan', '10.0.0.1/24');
     const end = new AbortController();

@@ -34,7 +34,11 @@ export interface Transport {
    * @throws SocketError ENOBUFS once after the kernel dropped messages
    */
   receive(into: Uint8Array): number;
-  /** Replaces the filter; what was received before stays. @throws SocketError */
+  /**
+   * Replaces the filter; what was received before stays.
+   *
+   * @throws SocketError ENOMEM where the kernel has no room for the program: the socket has no filter then
+   */
   filter(program: Uint8Array): void;
   /** Joins a multicast group. @throws SocketError */
   join(group: number): void;
@@ -73,6 +77,7 @@ const NETLINK_ROUTE = 0;
 const MSG_TRUNC = 0x20;
 const SO_SNDBUF = 7;
 const SO_RCVBUF = 8;
+const SO_DETACH_FILTER = 27;
 const SO_SNDBUFFORCE = 32;
 const SO_RCVBUFFORCE = 33;
 const SOL_NETLINK = 270;
@@ -164,6 +169,9 @@ class KoffiTransport implements Transport {
   }
 
   filter(program: Uint8Array): void {
+    // Linux charges the new program while it has the former one, and before 6.7 there is room for 20 KB.
+    const detached = setOption(this.#fd, SOL_SOCKET, SO_DETACH_FILTER, 0);
+    if (detached < 0 && lastErrno() !== 'ENOENT') throw failure('setsockopt');
     setFilter(this.#fd, program);
   }
 
