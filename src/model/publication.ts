@@ -42,9 +42,10 @@ export const mostLeaving = 512;
 /**
  * The most that an agent reads of one gateway. Whoever may write the ConfigMap has room for 80,000 addresses in it, and
  * each costs every agent. These are far above what a gateway publishes: of draining nodes, two families of the 5000 nodes
- * that a Kubernetes has at most.
+ * that a Kubernetes has at most. Of the networks a node may serve one family, or, where its file has `eips`, those that
+ * the file names: how many are too many for it is known once it has read them.
  */
-const mostRead = { draining: 10_000, leaving: 4 * mostLeaving, text: 253 };
+const mostRead = { networks: 4 * mostNetworks, draining: 10_000, leaving: 4 * mostLeaving, text: 253 };
 
 export interface PublishedPool {
   readonly name: string;
@@ -102,7 +103,7 @@ function needAtMost(count: number, most: number, what: string): void {
 
 /** @throws RangeError */
 function poolsOf(values: readonly unknown[]): readonly PublishedPool[] {
-  needAtMost(values.length, mostNetworks, 'pools');
+  needAtMost(values.length, mostRead.networks, 'pools');
   const pools = values.map((pool) => {
     const { name, networks } = { ...(typeof pool === 'object' ? pool : {}) } as Fields;
     if (typeof name !== 'string' || !Array.isArray(networks))
@@ -111,7 +112,7 @@ function poolsOf(values: readonly unknown[]): readonly PublishedPool[] {
     return { name, networks };
   });
   const count = pools.reduce((sum, { networks }) => sum + networks.length, 0);
-  needAtMost(count, mostNetworks, 'networks');
+  needAtMost(count, mostRead.networks, 'networks');
   return pools.map(({ name, networks }) => ({
     name,
     networks: networks.map((one: unknown) => eipNetwork(String(one), name)),

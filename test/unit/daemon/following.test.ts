@@ -279,6 +279,28 @@ describe('an agent that follows', () => {
     expect(stage.says).to.match(/^published-unreadable: what gateway README .* it is not followed$/);
   });
 
+  describe('with a gateway whose pools have more networks than a node takes', () => {
+    const networks = (count: number, of: (i: number) => string): readonly string[] =>
+      Array.from({ length: count }, (_, i) => of(i));
+    const four = networks(700, (i) => `203.${i >> 8}.${i & 255}.0/24`);
+    const six = networks(700, (i) => `2001:db8:${(0x100 + i).toString(16)}::/48`);
+    const many = value('1', { lan: ['10.0.0.1'], pools: { four, six } });
+
+    it('takes those of the family that it has, and keeps them over a restart', async () => {
+      await using stage = await Stage.open();
+      stage.links = [eth0('10.0.0.11/24')];
+      await stage.put({ gw1: many });
+      await stage.restart();
+      expect([stage.says, stage.agent.eips.length]).to.deep.equal(['', 700]);
+    });
+
+    it('takes its address where the file names the networks', async () => {
+      await using stage = await Stage.open("follow: true\neips: [203.0.0.0/10, '2001:db8::/36']\n");
+      await stage.put({ gw1: many });
+      expect([stage.says, stage.gateways]).to.deep.equal(['', '10.0.0.1 101 1']);
+    });
+  });
+
   describe('with a gateway that publishes what does not fit the node', () => {
     const overlapping = value('2', { lan: ['10.0.0.2'], pools: { wrong: ['10.0.0.128/25'] } });
     const moved = value('1', { lan: ['10.0.0.7'], pools: { public: ['203.0.113.0/24'] } });

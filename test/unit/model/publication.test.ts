@@ -127,10 +127,10 @@ describe('what a gateway publishes', () => {
   const tooMany: readonly (readonly [what: string, most: number, of: (count: number) => object])[] = [
     [
       'networks',
-      1000,
+      4000,
       (count) => ({ pools: [{ name: 'public', networks: hosts(count).map((ip) => `${ip}/32`) }] }),
     ],
-    ['pools', 1000, (count) => ({ pools: hosts(count).map((ip) => ({ name: ip, networks: [] })) })],
+    ['pools', 4000, (count) => ({ pools: hosts(count).map((ip) => ({ name: ip, networks: [] })) })],
     ['addresses of draining nodes', 10_000, (count) => ({ draining: hosts(count) })],
     ['pairs', 2048, (count) => ({ leaving: { '198.51.100.10': hosts(count) } })],
     ['pairs', 2048, (count) => ({ leaving: Object.fromEntries(hosts(count).map((ip) => [ip, []])) })],
