@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { ConfigMapPort } from '../cluster/config-map.ts';
 import type { FollowTerms } from '../config/config.ts';
-import { nodeProblems } from '../desire/node-problems.ts';
+import { allOverlapping } from '../desire/node-problems.ts';
 import { contains, type Family, family, type Ip } from '../model/ip.ts';
 import { mostNetworks, type NodeAgent } from '../model/node-agent.ts';
 import type { Link } from '../model/object.ts';
@@ -20,6 +20,9 @@ import {
   type PublishedGateways,
 } from './published.ts';
 import { type PublishedMemory, recallPublished, rememberPublished } from './published-memory.ts';
+
+/** Of why a gateway is refused, in one message. */
+const mostReasons = 3;
 
 /** The configuration and the links that what is published is checked against. */
 export interface NodeContext {
@@ -158,7 +161,7 @@ export class Following {
           code: 'published-refused',
           severity: 'error',
           subject: `gateway ${name}`,
-          message: `what gateway ${name} has published in ${subject} is refused: ${why.join('; ')}; ${stays}`,
+          message: `what gateway ${name} has published in ${subject} is refused: ${reasons(why)}; ${stays}`,
           advice: `correct pools in the configuration of gateway ${name}; eiproute pools shows them there`,
         };
       }),
@@ -174,9 +177,8 @@ export class Following {
       ...(length > mostNetworks
         ? [`the pools have ${length} networks, and a node takes ${mostNetworks} at most`]
         : []),
-      ...nodeProblems(agent, context.links)
-        .filter(({ code }) => code === 'eips-overlap-network')
-        .map(({ message }) => message),
+      // All of them: one that is in force already must not hide another one.
+      ...allOverlapping(agent, context.links).map(({ message }) => message),
       ...agent.gateways
         .filter(({ address }) => agent.eips.some((network) => contains(network, address)))
         .map(({ address }) => `the gateway ${address} is inside a pool`),
@@ -224,6 +226,11 @@ export class Following {
   #tell(about: 'source' | 'content' | 'fit' | 'memory', ...problems: readonly Problem[]): void {
     this.#problems.set(about, problems);
   }
+}
+
+function reasons(why: readonly string[]): string {
+  const more = why.length - mostReasons;
+  return [...why.slice(0, mostReasons), ...(more > 0 ? [`${more} more`] : [])].join('; ');
 }
 
 function contentProblems(

@@ -1,4 +1,4 @@
-import { family, type Ip, networkOf, overlaps, prefixLength } from '../model/ip.ts';
+import { family, type Ip, networkOf, overlaps, type Prefix, prefixLength } from '../model/ip.ts';
 import type { Neighbour } from '../model/listing.ts';
 import type { AgentGateway, NodeAgent } from '../model/node-agent.ts';
 import type { Link } from '../model/object.ts';
@@ -108,24 +108,41 @@ function ownGateways(agent: NodeAgent, links: readonly Link[]): readonly Problem
   });
 }
 
-function overlapping({ eips }: NodeAgent, links: readonly Link[]): readonly Problem[] {
-  const problems: Problem[] = [];
-  for (const { name, addresses } of links) {
-    // IPVS keeps all Service addresses on kube-ipvs0, and an EIP may be on lo.
-    if (name === 'kube-ipvs0' || name === 'lo') continue;
-    for (const { ip, length } of addresses) {
-      const network = networkOf(ip, length);
-      const eip = eips.find((one) => overlaps(one, network));
-      if (eip === undefined) continue;
+/** One for each network of an interface. */
+function overlapping(agent: NodeAgent, links: readonly Link[]): readonly Problem[] {
+  return networksOf(links).flatMap((one) => overlapsOf(agent, one).slice(0, 1));
+}
+
+/** One for each network of an interface and each of the EIPs that overlap it. */
+export function allOverlapping(agent: NodeAgent, links: readonly Link[]): readonly Problem[] {
+  return networksOf(links).flatMap((one) => overlapsOf(agent, one));
+}
+
+interface LinkNetwork {
+  readonly network: Prefix;
+  readonly link: string;
+  readonly ip: Ip;
+}
+
+function networksOf(links: readonly Link[]): readonly LinkNetwork[] {
+  // IPVS keeps all Service addresses on kube-ipvs0, and an EIP may be on lo.
+  const usual = links.filter(({ name }) => name !== 'kube-ipvs0' && name !== 'lo');
+  return usual.flatMap(({ name, addresses }) =>
+    addresses.map(({ ip, length }) => ({ network: networkOf(ip, length), link: name, ip })),
+  );
+}
+
+function overlapsOf({ eips }: NodeAgent, { network, link, ip }: LinkNetwork): readonly Problem[] {
+  return eips
+    .filter((eip) => overlaps(eip, network))
+    .map((eip) => {
       const swallowed = prefixLength(network) < prefixLength(eip) ? 'lies in' : 'holds';
-      problems.push({
+      return {
         code: 'eips-overlap-network',
         severity: 'error',
         subject: `eips ${eip}`,
-        message: `${eip} of eips ${swallowed} ${network}, the network of ${name} (${ip}): the hosts there would be cut off`,
+        message: `${eip} of eips ${swallowed} ${network}, the network of ${link} (${ip}): the hosts there would be cut off`,
         advice: 'EIPs need networks of their own, that no interface of a node is in',
-      });
-    }
-  }
-  return problems;
+      };
+    });
 }

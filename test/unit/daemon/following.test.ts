@@ -331,6 +331,21 @@ describe('an agent that follows', () => {
       expect(stage.gateways).to.equal('10.0.0.2 102 2, 2001:db8:10::2 102 2');
     });
 
+    it('takes what corrects one, however many others overlap the same network', async () => {
+      await using stage = await Stage.open();
+      const cut = (id: string, network: string) =>
+        value(id, { lan: [`10.0.0.${id}`], pools: { cut: [network] } });
+      await stage.put({ gw1: cut('1', '192.168.7.0/26'), gw2: cut('2', '192.168.7.64/26') });
+      // Only now is the network there.
+      stage.links = [eth0('10.0.0.11/24', '192.168.7.200/24')];
+      await stage.put({ gw1, gw2: cut('2', '192.168.7.64/26') });
+      expect(stage.agent.eips).to.deep.equal(['192.168.7.64/26', '198.51.100.0/24']);
+      expect(stage.says).to.equal('');
+      await stage.put({ gw1: cut('1', '192.168.7.128/26'), gw2: cut('2', '192.168.7.64/26') });
+      expect(stage.agent.eips).to.deep.equal(['192.168.7.64/26', '198.51.100.0/24']);
+      expect(stage.says).to.match(/^published-refused: what gateway gw1 .*192\.168\.7\.128\/26 .*$/);
+    });
+
     it('takes a change that one of the others makes room for, whatever their order', async () => {
       const networks = (count: number, third: number): readonly string[] =>
         Array.from({ length: count }, (_, i) => `203.0.${third + (i >> 7)}.${(i & 127) * 2}/32`);
