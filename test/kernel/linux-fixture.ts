@@ -26,6 +26,7 @@ const fresh: Readonly<Record<string, string>> = {
   // The end of DAD for link-local addresses would be told a second or two later, in the midst of a test.
   'net/ipv6/conf/default/accept_dad': '0',
 };
+const filterRoom = 'net/core/optmem_max';
 const kernelRules = new Set(['0', '32766', '32767']);
 
 /** The kernel of this network namespace, which holds nothing else; other programs are played by iproute2. */
@@ -34,6 +35,8 @@ export class LinuxFixture implements KernelFixture {
   readonly #state: string;
   readonly #names = new Map([[1, 'lo']]);
   readonly #links = new Set<string>();
+  /** As it was, when it was changed. */
+  #filterRoom: string | undefined;
 
   private constructor(kernel: LinuxKernel, state: string) {
     this.kernel = kernel;
@@ -138,8 +141,9 @@ export class LinuxFixture implements KernelFixture {
 
   /** As much memory for the filters of a socket as Linux has before 6.7, where the setting is that of the whole host. */
   async oldRoomForFilters(): Promise<void> {
-    const name = 'net/core/optmem_max';
-    if (existsSync(`/proc/sys/${name}`)) await this.setSysctl(name, '20480');
+    if (!existsSync(`/proc/sys/${filterRoom}`)) return;
+    this.#filterRoom = await this.sysctl(filterRoom);
+    await this.setSysctl(filterRoom, '20480');
   }
 
   async sysctl(name: string): Promise<string> {
@@ -154,6 +158,7 @@ export class LinuxFixture implements KernelFixture {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kernel[Symbol.asyncDispose]();
+    if (this.#filterRoom !== undefined) await this.setSysctl(filterRoom, this.#filterRoom);
     rmSync(this.#state, { recursive: true });
     await ipBatch([...[...this.#links].map((name) => `link delete ${name}`), 'nexthop flush']);
     await nft('flush ruleset');

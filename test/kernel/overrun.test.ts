@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { expect } from 'chai';
 import { parseIp, parsePrefix } from '../../src/model/ip.ts';
 import type { Route } from '../../src/model/object.ts';
-import { owner } from '../contract/objects.ts';
+import { foreign, owner } from '../contract/objects.ts';
 import { scope } from '../contract/scenario.ts';
 import { late, patience } from '../patience.ts';
 import { ip } from './ip.ts';
@@ -61,7 +61,7 @@ describeOnKernel('the monitor', () => {
         { ...scope, guarded: { table: 254, networks: networks.slice(0, count) } },
         late(),
       );
-    await ip('route add unreachable 20.2.87.0/29 table 77');
+    await ip(`route add unreachable 20.2.87.0/29 table 77 proto ${foreign}`);
     const heard: string[] = [];
     for await (const { kind } of hints) {
       heard.push(kind);
