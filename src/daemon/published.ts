@@ -159,10 +159,12 @@ export function lackingNetworks(
   canServe: (of: Family) => boolean,
 ): readonly Lack[] {
   const lacks = new Map<string, Lack>();
+  // An agent that follows serves nearly all of them as they are: each remainder costs all of its networks.
+  const held = new Set(eips);
   for (const { name: gateway, publication } of gateways)
     for (const { name: pool, networks } of publication.pools)
       for (const network of networks)
-        for (const what of canServe(family(network)) ? remainder(network, eips) : [])
+        for (const what of held.has(network) || !canServe(family(network)) ? [] : remainder(network, eips))
           if (!lacks.has(what)) lacks.set(what, { gateway, pool, what });
   return [...lacks.values()];
 }
