@@ -172,11 +172,11 @@ export class Following {
   /** What is wrong with these gateways on this node. */
   #wrong(gateways: PublishedGateways, context: NodeContext): readonly string[] {
     const agent = this.#composed(gateways, context);
-    const { length } = agent.eips;
     return [
-      ...(length > mostNetworks
-        ? [`the pools have ${length} networks, and a node takes ${mostNetworks} at most`]
-        : []),
+      // Each of them: fewer are taken where there are too many, as in a family that the node has since.
+      ...agent.eips
+        .slice(mostNetworks)
+        .map((network) => `${network} is above the ${mostNetworks} networks that a node takes`),
       // All of them: one that is in force already must not hide another one.
       ...allOverlapping(agent, context.links).map(({ message }) => message),
       ...agent.gateways

@@ -232,7 +232,7 @@ describe('an agent that follows', () => {
         const networks = Array.from({ length: 1000 }, (_, i) => `203.0.${i >> 7}.${(i & 127) * 2}/32`);
         return stage.put({ gw1, gw2: value('2', { lan: ['10.0.0.2'], pools: { other: networks } }) });
       },
-      /published-refused: .*the pools have 1001 networks, and a node takes 1000 at most/,
+      /published-refused: .* is above the 1000 networks that a node takes/,
     ],
     [
       'a gateway is inside a pool',
@@ -292,6 +292,22 @@ describe('an agent that follows', () => {
       await stage.put({ gw1: many });
       await stage.restart();
       expect([stage.says, stage.agent.eips.length]).to.deep.equal(['', 700]);
+    });
+
+    it('takes what makes them fewer once the node has the other family, and no others', async () => {
+      await using stage = await Stage.open();
+      const lan = ['10.0.0.1', '2001:db8:10::1'];
+      const of = (count: number) => value('1', { lan, pools: { four, six: six.slice(700 - count) } });
+      stage.links = [eth0('10.0.0.11/24')];
+      await stage.put({ gw1: of(600) });
+      stage.links = both;
+      stage.take();
+      expect(stage.agent.eips).to.have.length(1300);
+      await stage.put({ gw1: of(500) });
+      expect([stage.says, stage.agent.eips.length]).to.deep.equal(['', 1200]);
+      await stage.put({ gw1: of(501) });
+      expect(stage.agent.eips).to.have.length(1200);
+      expect(stage.says).to.match(/published-refused: .* is above the 1000 networks that a node takes/);
     });
 
     it('takes its address where the file names the networks', async () => {
