@@ -48,6 +48,21 @@ const claiming = { shift: 0, excluded: false, extra: true };
 
 export const counterExamples: readonly (readonly [reason: string, history: History])[] = [
   [
+    'no counterexample: a node claims the EIP of a Service that the kernel refused, and no other one needs the node',
+    {
+      nodes: ['n1', 'n2', 'n3', 'n4'],
+      steps: [
+        held('b', [A], 'Local', 'n1'),
+        held('a', [A], 'Cluster', 'n1'),
+        { kind: 'refuse', chance: 1 },
+        held('a', [C], 'Cluster', 'n1'),
+        { kind: 'deleted', name: 'n1', to: false },
+        { kind: 'endpoints', name: 'b', on: [{ node: 'n3', ready: true }] },
+        { kind: 'node', name: 'n1', to: claiming },
+      ],
+    },
+  ],
+  [
     'no counterexample: fewer nexthops than before are needed when the LAN interface is made again',
     {
       nodes: ['n1', 'n2', 'n3', 'n4'],

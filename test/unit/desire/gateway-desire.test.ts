@@ -396,7 +396,10 @@ describe('the tables of a gateway', () => {
           const update = desire.update.bind(desire);
           desire.update = (kernel) => {
             const state = update(kernel);
-            const needed = new Set([...(gatewayDesire?.paths.paths() ?? [])].flatMap(viasOf));
+            // An EIP that is a node's own address has no route.
+            const reserved = new Set(life.model.snapshot().nodes.flatMap(({ addresses }) => addresses));
+            const all = [...(gatewayDesire?.paths.paths() ?? [])];
+            const needed = new Set(all.filter(({ eip }) => !reserved.has(eip)).flatMap(viasOf));
             // One that is taken over from another process goes without being told.
             for (const id of state.retiring) {
               const object = desire.table.get(`nexthop ${id}`)?.object;
