@@ -1,4 +1,4 @@
-import { drop, type Instruction, ifEqual, isLittle, loadWord } from './socket-filter.ts';
+import { drop, type Instruction, ifEqual, loadWord, wordAsLoaded } from './socket-filter.ts';
 
 /** Of nlmsg_pid in the header, which netlink writes in the byte order of the machine. */
 const portOffset = 12;
@@ -10,12 +10,5 @@ const portOffset = 12;
  * @param port port id of the socket
  */
 export function withoutEchoes(port: number): readonly Instruction[] {
-  return [loadWord(portOffset), ifEqual(asLoaded(port), 0, 1), drop];
-}
-
-/** What a load makes of a number: it reads it in the order of the network. */
-function asLoaded(value: number): number {
-  const view = new DataView(new ArrayBuffer(4));
-  view.setUint32(0, value, isLittle);
-  return view.getUint32(0);
+  return [loadWord(portOffset), ifEqual(wordAsLoaded(port), 0, 1), drop];
 }

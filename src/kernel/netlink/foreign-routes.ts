@@ -16,10 +16,10 @@ import {
   andIndex,
   drop,
   findAttribute,
+  halfAsLoaded,
   type Instruction,
   ifAtLeast,
   ifEqual,
-  isLittle,
   jump,
   loadByte,
   loadHalf,
@@ -135,11 +135,4 @@ function comparedPart(network: Prefix): { readonly first: number; readonly mask:
     first: new DataView(bytes.buffer, bytes.byteOffset).getUint32(0),
     mask: length === 0 ? 0 : (ones << (comparedBits - length)) >>> 0,
   };
-}
-
-/** What a load of two bytes makes of a number, which netlink writes in the byte order of the machine. */
-function halfAsLoaded(value: number): number {
-  const view = new DataView(new ArrayBuffer(2));
-  view.setUint16(0, value, isLittle);
-  return view.getUint16(0);
 }

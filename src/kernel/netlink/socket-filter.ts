@@ -42,6 +42,20 @@ export function loadHalf(at: number): Instruction {
   return [BPF_LD_H_ABS, 0, 0, at];
 }
 
+/** What {@link loadHalf} makes of a number, which netlink writes in the byte order of the machine. */
+export function halfAsLoaded(value: number): number {
+  const view = new DataView(new ArrayBuffer(2));
+  view.setUint16(0, value, isLittle);
+  return view.getUint16(0);
+}
+
+/** The same of {@link loadWord}. */
+export function wordAsLoaded(value: number): number {
+  const view = new DataView(new ArrayBuffer(4));
+  view.setUint32(0, value, isLittle);
+  return view.getUint32(0);
+}
+
 /** Loads four bytes from so many behind the index. */
 export function loadWordBehind(offset: number): Instruction {
   return [BPF_LD_W_IND, 0, 0, offset];
