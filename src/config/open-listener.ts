@@ -1,5 +1,4 @@
-import { hostPrefix } from '../model/ip.ts';
-import { specialUse } from '../model/special-use.ts';
+import { isLoopback } from '../model/special-use.ts';
 import type { ListenAddress, RoleName } from './config.ts';
 import { listenText } from './format.ts';
 import type { Written } from './readings.ts';
@@ -18,7 +17,7 @@ export function warnOfOpenListener(
 
 /** What to know of a listener that other hosts may reach; undefined: none can. */
 function openListener(listen: ListenAddress | undefined, role: RoleName): string | undefined {
-  if (listen === undefined || specialUse(hostPrefix(listen.host)) === 'loopback') return undefined;
+  if (listen === undefined || isLoopback(listen.host)) return undefined;
   return `${listenText(listen)} can be reached from elsewhere: without a password and without TLS anybody there reads ${shown(role)}; nothing can be changed there. Listen on 127.0.0.1:${listen.port}, or let only your Prometheus through to port ${listen.port}`;
 }
 

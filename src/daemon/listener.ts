@@ -1,8 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { ListenAddress } from '../config/config.ts';
 import { listenText } from '../config/format.ts';
-import { hostPrefix } from '../model/ip.ts';
-import { specialUse } from '../model/special-use.ts';
+import { isLoopback } from '../model/special-use.ts';
 import type { Page } from '../page/page.ts';
 import { DaemonError } from './daemon-error.ts';
 import { isThisHost, type Live } from './live.ts';
@@ -31,7 +30,7 @@ export async function listenReadOnly(
   { host, port }: ListenAddress,
   answers: ReadOnlyAnswers,
 ): Promise<AsyncDisposable> {
-  const reach = specialUse(hostPrefix(host)) === 'loopback' ? 'this host' : 'a network';
+  const reach = isLoopback(host) ? 'this host' : 'a network';
   const server = createServer(limits, (request, response) => answer(request, response, answers, reach));
   server.maxConnections = 64;
   try {

@@ -18,6 +18,11 @@ export function specialUse(network: Prefix): string | undefined {
   return special.find(([range]) => overlaps(range, network))?.[1];
 }
 
+/** Only programs of this host reach it. */
+export function isLoopback(address: Ip): boolean {
+  return specialUse(hostPrefix(address)) === 'loopback';
+}
+
 /** The special use of an address that no gateway can have on the LAN; undefined: one can. */
 export function noGateway(address: Ip): string | undefined {
   const use = specialUse(hostPrefix(address));
