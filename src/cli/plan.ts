@@ -86,7 +86,7 @@ async function plan(cli: Cli, command: Command): Promise<ExitCode> {
     names,
     announceStates: role.desire.announcing?.states,
   });
-  return print(cli, seen, health, await shadowed(seen, config, cli.signal), options);
+  return print(cli, seen, health, await defaultRouteTexts(seen, config, cli.signal), options);
 }
 
 /** A node's plan needs no cluster. */
@@ -130,7 +130,7 @@ function namesOf({ have: { links } }: DryRun): LinkNames {
 }
 
 /** What each new default route of ours does to those of other programs, in words. */
-async function shadowed(
+async function defaultRouteTexts(
   { due }: DryRun,
   { gateway }: GatewayConfig,
   signal: AbortSignal,

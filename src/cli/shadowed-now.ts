@@ -4,6 +4,7 @@ import { LinuxLookups } from '../kernel/linux-lookups.ts';
 import type { Gateway } from '../model/gateway.ts';
 import type { Ip } from '../model/ip.ts';
 import type { LinkNames } from '../model/iproute.ts';
+import { changeObject } from '../model/object.ts';
 import type { Problem } from '../model/problem.ts';
 import { ShadowedEips } from '../probe/shadowed-eips.ts';
 import type { DryRun } from '../reconcile/dry-run.ts';
@@ -32,9 +33,7 @@ const none: ShadowedNow = { count: 0, problems: [] };
  */
 export async function shadowedNow(seen: DryRun, options: Options, signal: AbortSignal): Promise<ShadowedNow> {
   const { kernel, role, gateway, names } = options;
-  const isSetting = (change: DryRun['due'][number]): boolean =>
-    change.verb === 'delete' ? change.have.kind === 'sysctl' : change.want.kind === 'sysctl';
-  if (seen.due.some(isSetting)) return none;
+  if (seen.due.some((change) => changeObject(change).kind === 'sysctl')) return none;
   await using port = new LinuxLookups();
   const end = new AbortController();
   let { have } = seen;
@@ -65,12 +64,15 @@ export async function shadowedNow(seen: DryRun, options: Options, signal: AbortS
     shadowed.rounded({ dumped: true, isDue: true });
     await Promise.race([looked.promise, running]);
   };
-  await look();
-  if (isDoubted) {
-    have = await kernel.list(role.scope, signal);
+  try {
     await look();
+    if (isDoubted) {
+      have = await kernel.list(role.scope, signal);
+      await look();
+    }
+  } finally {
+    end.abort();
+    await running;
   }
-  end.abort();
-  await running;
   return { count: shadowed.count, problems: shadowed.problems };
 }
