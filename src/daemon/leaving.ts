@@ -31,7 +31,6 @@ const terms: Omit<LeavingTerms, 'after'> = { lead: 500, longest: 3000, most: mos
 
 /** The clock of a {@link LeavingTable}: what it is to do at a time is done here, what it knows is read from it. */
 export class Leaving {
-  readonly table: Pick<LeavingTable, 'isIdle' | 'of' | 'left' | 'counts' | 'told' | 'takeTurned'>;
   readonly #sources: LeavingSources;
   readonly #table: LeavingTable;
   /** Ticks often while traffic is about to move. */
@@ -53,7 +52,11 @@ export class Leaving {
       addressOf: sources.addressOf,
       terms: { ...terms, after: sources.after },
     });
-    this.table = this.#table;
+  }
+
+  /** What it knows. */
+  get table(): Pick<LeavingTable, 'isIdle' | 'of' | 'left' | 'counts' | 'told' | 'takeTurned'> {
+    return this.#table;
   }
 
   /** See {@link LeavingTable.read}. */
